@@ -91,6 +91,9 @@ def _run(arguments: Sequence[str] | None) -> int:
         sys.stdout.flush()
     except click.exceptions.Exit as exit_:
         return exit_.exit_code
+    except _HELP_INSTEAD as error:
+        error.show()
+        return EXIT_ERROR
     except click.ClickException as error:
         shown = io.StringIO()
         error.show(shown)
@@ -156,6 +159,9 @@ def _spell(error: UnicodeError) -> tuple[str | bytes, int]:
         return f"\\x{ord(character) - 0xDC00:02x}", at + 1
     return codecs.backslashreplace_errors(UnicodeEncodeError(error.encoding, error.object, at, at + 1, error.reason))
 
+
+# What click from 8.2 on raises where a command is called without arguments; its message is the help, of many lines.
+_HELP_INSTEAD = getattr(click.exceptions, "NoArgsIsHelpError", ())
 
 _SPELLED = "metricscan.spelled"
 codecs.register_error(_SPELLED, _spell)

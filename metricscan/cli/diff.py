@@ -61,9 +61,9 @@ def diff(
     """Show what differs between two datasets, or between two lists of definitions.
 
     A and B are folders that replay --out wrote, journals, or folders of jobs that run started. A row is the same in both if
-    metric, job, stream and line are; then the values are compared. Won rows are in B alone, lost ones in A alone. Rankings are
-    compared if both have an objective, or one is given. Exit code 0 if nothing differs; 1 if something does; 2 for wrong usage,
-    or what cannot be read.
+    metric, job, stream, part and record are; then the values are compared. Won rows are in B alone, lost ones in A alone.
+    Rankings are compared if both have an objective, or one is given. Exit code 0 if nothing differs; 1 if something does; 2
+    for wrong usage, or what cannot be read.
     """
     from metricscan.errors import DefinitionWarning
     from metricscan.replaying import diff as diffs

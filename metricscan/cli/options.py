@@ -158,7 +158,7 @@ wanted_options = bundle(
         "--definitions",
         metavar="FILE",
         multiple=True,
-        help="Metric definitions: a JSON or YAML file. Can be repeated.",
+        help="Metric definitions: JSON, YAML, Python source, a notebook, or a table with tabs. Can be repeated.",
     ),
     click.option(
         "-m", "--metric", "metrics", metavar="NAME=REGEX", multiple=True, help="A metric definition. Can be repeated."

@@ -100,9 +100,10 @@ def plot(
 ) -> int:
     """Draw the curves of metrics, one per job, from a dataset that replay --out wrote.
 
-    The best of these jobs is highlighted, by the objective of the replay or by another. With --over, --group-by or
-    --group-name, each group of jobs has a curve, the mean of its jobs, in a band from their least to their greatest value.
-    PNG and SVG need matplotlib: pip install 'metricscan[plot]'. HTML needs Bokeh: pip install 'metricscan[report]'.
+    DIR may also be a journal, or a folder of jobs that run started. The best of these jobs is highlighted, by the objective
+    of the replay or by another. With --over, --group-by or --group-name, each group of jobs has a curve, the mean of its
+    jobs, in a band from their least to their greatest value. PNG and SVG need matplotlib: pip install 'metricscan[plot]'.
+    HTML needs Bokeh: pip install 'metricscan[report]'.
     """
     from metricscan.datasets.dataset import Dataset
     from metricscan.definitions.objective import Objective

@@ -73,10 +73,10 @@ def rank(
 ) -> int:
     """Rank the jobs of a dataset that replay --out wrote.
 
-    Without --minimize or --maximize, the objective is that of the replay, with its scope and what it asked of jobs
-    (--completed-only, --min-step, --exclude-doubts), unless other options replace them. Errors of the replay are printed
-    again. Exit code 0; 1 if no job can win; 2 for wrong usage or an unreadable dataset; 3 for what --fail-on and --fail-if
-    name.
+    DIR may also be a journal, or a folder of jobs that run started. Without --minimize or --maximize, the objective is that
+    of the replay, with its scope and what it asked of jobs (--completed-only, --min-step, --exclude-doubts), unless other
+    options replace them. Errors of the replay are printed again. Exit code 0; 1 if no job can win; 2 for wrong usage or an
+    unreadable dataset; 3 for what --fail-on and --fail-if name.
     """
     from metricscan.datasets.dataset import Dataset
     from metricscan.logs.job import Notice

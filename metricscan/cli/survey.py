@@ -87,8 +87,8 @@ def survey(
 ) -> int:
     """Show which files replay would take for logs, of which jobs, and why, without scanning them.
 
-    PATH is a log, a folder, a glob, or - for standard input. Exit code 0; 1 if there is no log; 2 for wrong usage or for what
-    cannot be read.
+    PATH is a log, a folder, an archive (tar, zip), a glob, or - for standard input. Exit code 0; 1 if there is no log; 2 for
+    wrong usage or for what cannot be read.
     """
     from metricscan.logs.details import survey as run
 

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 # Text shown before and after a match.
 _CONTEXT_CHARACTERS = 30
+_CONTEXT_BYTES = 4 * _CONTEXT_CHARACTERS
 
 
 class Hit(NamedTuple):
@@ -141,8 +142,8 @@ def _one_log(
                 before, after = text[: max(at, 0)], text[max(at, 0) + len(value) :]
                 plain = scanner.options["escape"] == "none" and scanner.options["ansi"] == "keep"
                 if plain:
-                    before = record[max(0, match.span[0] - _CONTEXT_CHARACTERS) : match.span[0]] + before
-                    after += record[match.span[1] : match.span[1] + _CONTEXT_CHARACTERS]
+                    before = _last_characters(record, match.span[0]) + before
+                    after += _next_characters(record, match.span[1])
                 hits[match.name].append(
                     Hit(
                         path,
@@ -176,6 +177,17 @@ def _broken_off(data: bytes, failure: SourceError) -> Iterator[bytes]:
     """Bytes, and the error behind them: the scan must not take the last record for a whole one."""
     yield data
     raise failure
+
+
+def _last_characters(record: bytes, end: int) -> bytes:
+    """The characters of a record before a place: a cut within one would show as a mark of what is not UTF-8."""
+    text = record[max(0, end - _CONTEXT_BYTES) : end].decode("utf-8", "surrogateescape")
+    return text[-_CONTEXT_CHARACTERS:].encode("utf-8", "surrogateescape")
+
+
+def _next_characters(record: bytes, start: int) -> bytes:
+    text = record[start : start + _CONTEXT_BYTES].decode("utf-8", "surrogateescape")
+    return text[:_CONTEXT_CHARACTERS].encode("utf-8", "surrogateescape")
 
 
 def _shown(text: bytes) -> str:

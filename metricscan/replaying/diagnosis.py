@@ -93,7 +93,7 @@ def diagnose(scanner: Scanner, stats: ScanStats, paths: Iterable[str], input_for
                 if counts.unparsed == 1
                 else f"{counts.unparsed:,} texts that are not numbers"
             )
-            reasons.append(f"it captured {texts_}: {unparsed_samples(counts)}")
+            reasons.append(f"it captured {texts_}: {unparsed_samples(counts, _first_place(counts, logs, texts))}")
         reasons += undecided(counts)
         if name in cut_off:
             reasons.append(CUT_OFF)
@@ -134,10 +134,26 @@ _TERMINAL_SEQUENCE = re.compile(rb"\x1b\[[0-?]*[ -/]*[@-~]|\x1b\][^\x07\x1b\n]*(
 _CONTROL = re.compile(rb"[\x00-\x09\x0b-\x1f\x7f]")
 
 
-def unparsed_samples(counts: MetricStats) -> str:
-    """Some texts that are no numbers, and the line of the first."""
+def unparsed_samples(counts: MetricStats, place: str) -> str:
+    """Some texts that are no numbers, and the place of the first."""
     samples = ", ".join(list(dict.fromkeys(repr(sample.text[:40]) for sample in counts.samples))[:3])
-    return f"{samples} (first in line {counts.samples[0].line if counts.samples else 0})"
+    return f"{samples} (first in {place})"
+
+
+def _first_place(counts: MetricStats, logs: Sequence[str], texts: Iterable[Text]) -> str:
+    """The place of the first text that is no number. A sample names no log, so that is sought among several."""
+    if not counts.samples:
+        return "line 0"
+    first = counts.samples[0]
+    if len(logs) == 1:
+        return f"line {first.line}"
+    shown = first.text[:40].encode("utf-8", "surrogateescape")
+    for text in texts:
+        end = record_end(text.raw, first.offset, universal=True)
+        there = text.raw.find(shown, first.offset, len(text.raw) if end < 0 else end)
+        if there >= 0 and text.raw.count(b"\n", 0, first.offset) + 1 == first.line:
+            return place_in(text, first.line)
+    return f"line {first.line} of a log"
 
 
 def as_seen(data: bytes, options: dict[str, str]) -> bytes:
@@ -325,4 +341,9 @@ def _sample(text: Text, at: int) -> str:
 
 def sample_at(text: Text, shown: str, line: int) -> str:
     """What stands in a line of a log, and where that is."""
-    return f"{shown!r} ({text.path}{', line ' if text.is_export else ':'}{line}{' of its messages' if text.is_export else ''})"
+    return f"{shown!r} ({place_in(text, line)})"
+
+
+def place_in(text: Text, line: int) -> str:
+    """A line of a log, in words."""
+    return f"{text.path}{', line ' if text.is_export else ':'}{line}{' of its messages' if text.is_export else ''}"

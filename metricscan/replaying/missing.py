@@ -17,6 +17,7 @@ from metricscan.replaying.diagnosis import (
     counted_rows,
     found_otherwise,
     only_with,
+    place_in,
     sample_at,
     time_again,
     undecided,
@@ -145,7 +146,8 @@ class _Examining:
             found = running.stats.metrics[self._metric]
             rows += found.rows
             if found.unparsed:
-                reasons.setdefault("it captured texts that are not numbers", unparsed_samples(found))
+                place = place_in(text, found.samples[0].line) if found.samples else text.path
+                reasons.setdefault("it captured texts that are not numbers", unparsed_samples(found, place))
             reasons |= dict.fromkeys(undecided(found), "")
             near = next((one for one in found.suspects if one.kind == "near-miss"), None)
             if refused is None and near is not None:

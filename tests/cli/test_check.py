@@ -41,6 +41,12 @@ def test_check_cuts_what_is_around_a_match(run, log):
     assert out.splitlines()[1] == f"       1  {'<' * 30}loss=1 {'>' * 29}  1.0"
 
 
+def test_check_cuts_no_character_beside_a_match(run, log):
+    # a bar has three bytes: 29 of them, behind the blank, end within one
+    _, out, _ = run("check", log("x" + "█" * 40 + "loss=1 " + "█" * 40 + "\n"), *LOSS)
+    assert out.splitlines()[1] == f"       1  {'█' * 30}loss=1 {'█' * 29}  1.0"
+
+
 def test_check_shows_twenty_hits_of_each_definition(run, log):
     text = "".join(f"loss={number} loss={number}\nacc={number}\n" for number in range(30))
     _, out, _ = run("check", log(text), *LOSS, "-m", "acc=acc=(.*)")

@@ -100,6 +100,20 @@ def test_captures_that_are_no_numbers(run, log):
     assert said == "it captured a text that is not a number: '1,5' (first in line 1)"
 
 
+def test_of_several_logs_the_one_is_named_that_holds_the_first_text(run, tmp_path, monkeypatch):
+    logs = {"a.log": "another\nprogram\n", "b.log": "x\nloss=84.3%\n", "c.log": "loss=n/a\n"}
+    monkeypatch.chdir(tree(tmp_path, logs))
+    for command in ("check", "replay"):
+        _, out, _ = run(command, ".", "-m", r"loss=loss=(\S+)")
+        assert "it captured 2 texts that are not numbers: '84.3%', 'n/a' (first in ./b.log:2)" in out
+
+
+def test_of_several_logs_of_which_none_holds_the_text_as_it_was_captured_none_is_named(run, tmp_path, monkeypatch):
+    monkeypatch.chdir(tree(tmp_path, {"a.log": "loss=1\t%\n", "b.log": "none\n"}))
+    _, out, _ = run("check", ".", "-m", "loss=loss=(.*)", "--escape", "syslog")
+    assert "it captured a text that is not a number: '1#011%' (first in line 1 of a log)" in out
+
+
 @pytest.mark.parametrize(
     ("text", "definition", "flags"),
     [

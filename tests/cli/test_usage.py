@@ -168,6 +168,13 @@ def test_options_that_several_commands_take_are_the_same(run):
         assert all(shared in text for text in texts.values()), shared
 
 
+def test_the_command_alone_prints_its_help(run):
+    code, out, err = run()
+    _, told, _ = run("--help")
+    assert code in (0, 2)  # of click before 8.2, and since
+    assert (out + err).splitlines() == told.splitlines()
+
+
 def test_help_and_version(run):
     code, out, _ = run("--help")
     assert code == 0

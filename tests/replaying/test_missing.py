@@ -59,7 +59,7 @@ def test_each_reason(tmp_path):
     refused = "its literal 'rate=' occurs, but its regex does not take"
     assert found == {
         "b": (f"{refused} 'nan'", "'rate=nan' (/b.log:1)"),
-        "c": ("it captured texts that are not numbers", "'1.2.3' (first in line 1)"),
+        "c": ("it captured texts that are not numbers", "'1.2.3' (first in /c.log:1)"),
         "d": ("its logs are empty or unreadable", ""),
         "e": (ONLY_STRIPPED, "1 row"),
         "f": (
@@ -82,10 +82,10 @@ def test_all_reasons_of_a_job(tmp_path):
     assert found == {
         "b": (
             f"{captured}; its literal 'rate=' occurs, but its regex does not take 'nan'",
-            "'1.2.3' (first in line 1)",
+            "'1.2.3' (first in /b.log:1)",
         ),
-        "c": (f"{captured}; {ONLY_STRIPPED}", "'..' (first in line 1)"),
-        "d": (captured, "'1.2.3' (first in line 1)"),
+        "c": (f"{captured}; {ONLY_STRIPPED}", "'..' (first in /c.log:1)"),
+        "d": (captured, "'1.2.3' (first in /d.log:1)"),
     }
 
 
