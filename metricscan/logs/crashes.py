@@ -60,6 +60,7 @@ _TRAILER = re.compile(
     r"|For (?:more|debugging)|CUDA kernel errors|Compile with|Set the environment variable|During handling|The above exception"
     r"|Exception ignored|sys:\d|warnings\.warn|terminate called|Sending process|Failed to"
     r"|failed \(exit|Command exited|Child process"
+    r"|sagemaker[-_](?:training|containers?)\b|ExitCode \d|ErrorMessage \"|Command \""
     r"|.*(?:resource_tracker|site-packages|torch[./]distributed|Warning: )|.*\b(?:exit ?code|local_rank|SIGTERM|SIGKILL)\b"
     r"|.*(?:Traceback \(most|Error:)|.*\d+%\|"
 )

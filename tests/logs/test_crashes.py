@@ -57,6 +57,22 @@ CRASHES = {
         + "=====\nfit.py FAILED\n-----\nFailures:\n  <NO_OTHER_FAILURES>\nRoot Cause (first observed failure):\n[0]:\n"
         + "  time      : 2026-01-05_10:00:01\n  host      : node7\n  exitcode  : 1 (pid: 88)\n=====\n",
     ),
+    "SageMaker's toolkit": (
+        "traceback",
+        "RuntimeError: shapes differ: 3 and 4",
+        TRACEBACK
+        + "".join(
+            f"2026-01-05 10:00:01,123 sagemaker-training-toolkit {line}\n"
+            for line in (
+                "INFO     Waiting for the process to finish and give a return code.",
+                "INFO     Done waiting for a return code. Received 1 from exiting process.",
+                "ERROR    Reporting training FAILURE",
+                "ERROR    ExecuteUserScriptError:",
+            )
+        )
+        + 'ExitCode 1\nErrorMessage "RuntimeError: shapes differ: 3 and 4"\nCommand "/usr/bin/python3 fit.py --lr 0.1"\n'
+        + "2026-01-05 10:00:01,123 sagemaker-training-toolkit ERROR    Encountered exit_code 1\n",
+    ),
     "DeepSpeed's launcher": (
         "signal",
         "[launch.py:321:sigkill_handler] ['python', 'fit.py'] exits with return code = -9",
