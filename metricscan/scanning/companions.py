@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
 # A terminator, behind which the next record may go on (kernel/tables.h).
 _TERMINATOR = 4
+# A regex of a table's row: without a literal it is tried on every record, and few records besides rows begin with a number.
+_ROW = re.compile(r"\^(?:\\s[*+]?|\ \*?|\(\?:)*(?:\\d|\[0-9\])")
 _CLOSED = Surroundings(False, False, None, None, (b"", False), b"")
 
 
@@ -59,7 +61,7 @@ def add_companions(
         around = surroundings(regex) or _CLOSED
         companion = len(rows)
         companions[companion] = index
-        near = index in literals and _finds_misses(regex, around, index, literals[index], rows, users)
+        near = _finds_misses(regex, around, index, literals.get(index, ()), rows, users)
         relaxed = _relaxed(around.relaxed) if near and around.relaxed is not None else _REFUSED
         near = relaxed.is_taken
         if near and (relaxed.program is None or rows[index].strategy == "confirm" or search == "every"):
@@ -123,10 +125,13 @@ def _finds_misses(
     """Whether each near miss is a candidate of the pattern.
 
     The value may be a part of the literals, as in ``loss=(0\\.[0-9]+)``. If the rest of the regex has literals, the pattern is
-    searched by those instead.
+    searched by those instead. A pattern without literals has near misses if it is
+    that of a table's row.
     """
     if around.relaxed is None or around.opened is None:
         return False
+    if not literals:
+        return _ROW.match(regex) is not None and rows[index].strategy != "confirm"
     dialect = read_regex(around.opened)
     sets = required_literals(Tree(dialect.tree, dialect.tree.state.flags))
     if any(all(any(literal in text for literal in literals) for text in some) for some in sets):
