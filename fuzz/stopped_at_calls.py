@@ -30,7 +30,9 @@ sys.path.insert(0, sys.argv[1])
 from support.overwrites import write
 write(sys.argv[3], 0.0)
 print("begins", flush=True)
-signal.signal(signal.SIGTERM, signal.default_int_handler)
+# in the background a shell lets its commands ignore SIGINT
+for number in (signal.SIGINT, signal.SIGTERM):
+    signal.signal(number, signal.default_int_handler)
 write(sys.argv[2], float(sys.argv[4]))
 """
 
