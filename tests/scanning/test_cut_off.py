@@ -93,8 +93,8 @@ def test_a_read_that_fails_anywhere(tmp_path, monkeypatch, options):
 
         text, whole_text = threaded._Text.__init__, threaded._Text.feed
 
-        def longer(self, source, *, universal, text=text):
-            text(self, source, universal=universal)
+        def longer(self, source, *, text=text, **how):
+            text(self, source, **how)
             self.size = len(data)
 
         def feed(self, core, begin, end, size, buffer, bad=bad, whole_text=whole_text):
