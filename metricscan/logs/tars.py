@@ -13,6 +13,7 @@ import tarfile
 from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple
 
 from metricscan.errors import SourceError
+from metricscan.logs.compression import compression
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -50,7 +51,8 @@ def is_tar(head: bytes) -> bool:
         # perhaps cut off
         name = head[:100]
         return len(head) >= 108 and name.rstrip(b"\0").find(b"\0") < 0 and bool(_BEGINNING.fullmatch(head[:108]))
-    if len(head) < BLOCK_BYTES or not head[0]:
+    if len(head) < BLOCK_BYTES or not head[0] or compression(head) is not None:
+        # with one of 1,500 times in its head, a gzip of blanks has the checksum of a tar
         return False
     try:
         tarfile.TarInfo.frombuf(head[:BLOCK_BYTES], "utf-8", "surrogateescape")

@@ -12,6 +12,7 @@ from isal.igzip_lib import DECOMP_GZIP, IgzipDecompressor
 from metricscan import Scanner, SourceError
 from metricscan.logs import compression
 from metricscan.logs.source import CHUNK_BYTES, open_source
+from metricscan.logs.tars import is_tar
 
 LOG = b"".join(b"step %d a=%d.5 b=x\r\n" % (number, number) for number in range(2_000))
 SCANNER = Scanner(["a=a=([0-9.]+)"])
@@ -55,6 +56,13 @@ def test_gzip_that_grows_more_than_a_thousandfold(tmp_path):
     result = SCANNER.scan(path)
     assert result["a"]["value"].to_pylist() == [1.0, 2.0]
     assert result["a"]["line"].to_pylist() == [1, 3]
+
+
+def test_gzip_with_the_checksum_of_a_tar():
+    content = gzip.compress(b"a=1\n" + b" " * 20_000_000 + b"\na=2\n", mtime=0)[:512]
+    for seconds in range(256 * 8):
+        head = content[:4] + (seconds % 8 * 32 << 8 | seconds // 8).to_bytes(4, "little") + content[8:]
+        assert not is_tar(head), seconds
 
 
 def test_gzip_of_nothing(tmp_path):
