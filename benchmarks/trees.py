@@ -1,10 +1,12 @@
 """Two installations of metricscan beside each other: the same work in two processes, round by round, minima compared.
 
-    benchmarks/trees.py OTHER/.venv/bin/python [--rounds 9] [--mib 64]
+    benchmarks/trees.py OTHER/.venv/bin/python [--rounds 9] [--mib 64] [--threads 1] [--folder /dev/shm]
+        [--parts "every,parquet every,..."]
 
 Run it with the interpreter of one tree and name that of the other, e.g. the tree before a change. Each round runs every
-part once in each process; the ratio is this tree's least time by the other's. Medians of equal builds differ by up to 3 %,
-minima by less.
+part once in each process; the ratios are this tree's least time by the other's, on the clock and of the processor, which tells
+the same of a machine that others use too. Medians of equal builds differ by up to 3 %, minima by less. A part such as ``parquet
+tenth`` is a replay that writes a dataset, without sync: give it a folder in memory.
 """
 
 from __future__ import annotations
@@ -21,6 +23,7 @@ from pathlib import Path
 from typing import Any
 
 FEED_BYTES = 200
+FORMATS = ("parquet", "arrow", "csv", "jsonl")
 # glibc's malloc gives memory back and takes it again in some layouts of the heap and not in others: two processes of equal code
 # took 25,358 and 37,728 page faults, and 36 and 40 ms, for the same scans. It keeps its memory here.
 KEEP_MEMORY = {
@@ -46,7 +49,7 @@ def prepare(folder: Path, mib: int) -> None:
         (small / f"trial_{number}.log").write_bytes(text[start : start + 20_000])
 
 
-def parts(folder: Path) -> dict[str, Any]:
+def parts(folder: Path, threads: int) -> dict[str, Any]:
     """Each part's name and what it runs."""
     import metricscan
 
@@ -55,7 +58,7 @@ def parts(folder: Path) -> dict[str, Any]:
     found: dict[str, Any] = {}
     for name in ("every", "tenth", "hundredth"):
         text = (folder / f"{name}.log").read_bytes()
-        found[name] = functools.partial(scanner.scan, text, threads=1)
+        found[name] = functools.partial(scanner.scan, text, threads=threads)
     corpus = os.environ.get("METRICSCAN_CORPORA")
     if corpus:
         root = Path(corpus) / "corpora"
@@ -67,8 +70,8 @@ def parts(folder: Path) -> dict[str, Any]:
             )
             for one in logs
         ]
-        found["real logs"] = lambda: [own.scan(text, threads=1) for own, text in ready]
-    found["small files"] = lambda: metricscan.replay([str(folder / "small")], scanner, threads=1)
+        found["real logs"] = lambda: [own.scan(text, threads=threads) for own, text in ready]
+    found["small files"] = lambda: metricscan.replay([str(folder / "small")], scanner, threads=threads)
     fed = (folder / "every.log").read_bytes()[: 4 << 20]
     chunks = [fed[at : at + FEED_BYTES] for at in range(0, len(fed), FEED_BYTES)]
 
@@ -79,18 +82,24 @@ def parts(folder: Path) -> dict[str, Any]:
             stream.take()
 
     found["feed"] = feed
+    for kind in FORMATS:
+        for name in ("every", "tenth"):
+            found[f"{kind} {name}"] = functools.partial(
+                metricscan.replay, folder / f"{name}.log", scanner,
+                out=folder / f"out-{os.getpid()}", format=kind, threads=threads, keep=False, sync=False, overwrite=True,
+            )  # fmt: skip
     return found
 
 
-def work(folder: Path) -> None:
-    """The worker: runs a part for each line of its input, and answers with the seconds that it took."""
-    ready = parts(folder)
+def work(folder: Path, threads: int) -> None:
+    """The worker: runs a part for each line of its input, and answers with the seconds that it took, and the processor did."""
+    ready = parts(folder, threads)
     print(json.dumps(list(ready)), flush=True)
     for line in sys.stdin:
         run = ready[line.strip()]
-        started = time.perf_counter()
+        started, started_cpu = time.perf_counter(), time.process_time()
         run()
-        print(time.perf_counter() - started, flush=True)
+        print(time.perf_counter() - started, time.process_time() - started_cpu, flush=True)
 
 
 def main() -> None:
@@ -99,30 +108,43 @@ def main() -> None:
     parser.add_argument("other", help="the interpreter of the other tree")
     parser.add_argument("--rounds", type=int, default=9)
     parser.add_argument("--mib", type=int, default=64)
+    parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--folder", help="where input and datasets lie")
+    parser.add_argument("--parts", help="some of them, with commas between")
     options = parser.parse_args()
-    with tempfile.TemporaryDirectory() as name:
+    with tempfile.TemporaryDirectory(dir=options.folder) as name:
         folder = Path(name)
         prepare(folder, options.mib)
         environment = {**os.environ, **KEEP_MEMORY}
         workers = [
             subprocess.Popen(
-                [python, __file__, "--work", name], stdin=-1, stdout=-1, text=True, cwd=name, env=environment
+                [python, __file__, "--work", name, str(options.threads)],
+                stdin=-1,
+                stdout=-1,
+                text=True,
+                cwd=name,
+                env=environment,
             )
             for python in (sys.executable, options.other)
         ]
         names, _ = (json.loads(worker.stdout.readline()) for worker in workers)  # type: ignore[union-attr]
-        least: dict[tuple[str, int], float] = {}
+        if options.parts:
+            names = [part for part in names if part in options.parts.split(",")]
+        least: dict[tuple[str, int], list[float]] = {}
         for number in range(options.rounds + 1):
             for part in names:
                 # the first of the two alternates
                 for which in (0, 1) if number % 2 else (1, 0):
                     print(part, file=workers[which].stdin, flush=True)
-                    seconds = float(workers[which].stdout.readline())  # type: ignore[union-attr]
+                    seconds = [*map(float, workers[which].stdout.readline().split())]  # type: ignore[union-attr]
                     if number:
-                        least[part, which] = min(seconds, least.get((part, which), seconds))
+                        least[part, which] = [*map(min, seconds, least.get((part, which), seconds))]
         for part in names:
-            mine, others = least[part, 0], least[part, 1]
-            print(f"{part:12} {mine * 1e3:9.2f} ms {others * 1e3:9.2f} ms {mine / others:7.3f}")
+            (mine, mine_cpu), (others, others_cpu) = least[part, 0], least[part, 1]
+            text = f"{part:14} {mine * 1e3:9.2f} ms {others * 1e3:9.2f} ms {mine / others:7.3f}"
+            print(
+                f"{text}   processor {mine_cpu * 1e3:9.2f} ms {others_cpu * 1e3:9.2f} ms {mine_cpu / others_cpu:7.3f}"
+            )
         for worker in workers:
             worker.stdin.close()  # type: ignore[union-attr]
             worker.wait()
@@ -130,6 +152,6 @@ def main() -> None:
 
 if __name__ == "__main__":
     if sys.argv[1:2] == ["--work"]:
-        work(Path(sys.argv[2]))
+        work(Path(sys.argv[2]), int(sys.argv[3]))
     else:
         main()
