@@ -64,6 +64,8 @@ class Writer(Protocol):
 
 
 _PLACES = ("line", "offset", "start")
+# The columns that are not compressed: differences of places gain 2 %, and the metric is one name in each file.
+_PLAIN = (*_PLACES, "metric")
 # of rows, and of rows of a label
 _ENCODINGS = (
     dict.fromkeys(_PLACES, "DELTA_BINARY_PACKED") | {"value": "BYTE_STREAM_SPLIT"},
@@ -89,13 +91,13 @@ class _ParquetWriter:
         self._writer = pq.ParquetWriter(
             self._file,
             schema,
-            compression={name: "none" if of_rows and name in _PLACES else "zstd" for name in schema.names},
-            compression_level={name: 1 for name in schema.names if not (of_rows and name in _PLACES)},
+            compression={name: "none" if of_rows and name in _PLAIN else "zstd" for name in schema.names},
+            compression_level={name: 1 for name in schema.names if not (of_rows and name in _PLAIN)},
             use_dictionary=names,
             column_encoding=_ENCODINGS[of_label] if of_rows else None,
             # streams, parts and metrics are few: their least and greatest ones help no reader, and take a fifth of the time
             write_statistics=[name for name in schema.names if not (of_rows and name in ("stream", "part", "metric"))],
-            write_batch_size=8192,
+            write_batch_size=16384,
             write_page_index=True,
         )
 
