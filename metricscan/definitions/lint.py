@@ -46,6 +46,7 @@ _WHICH = frozenset(
     """train training valid validation val eval evaluation test testing dev holdout best ema swa avg average mean median min max
     std sum total running smoothed raw old new last final student teacher source target""".split()  # noqa: SIM905
 )
+_EVALUATES = frozenset("valid validation val eval evaluation dev".split())  # noqa: SIM905
 _TINY, _NEGATIVE, _PLAIN = "1.5e-05", "-1.5", "1.5"
 _NUMBERS = (_PLAIN, "12.75", "7", "0.25")
 # Before a number that is no part of a word or of another number.
@@ -429,6 +430,18 @@ def says_which(word: str) -> bool:
     (True, False)
     """
     return word.lower() in _WHICH
+
+
+def names_another(one: str, other: str) -> bool:
+    """Whether two names say which of several values of one measure is meant, and not the same.
+
+    >>> names_another("train_loss", "eval_loss"), names_another("val:loss", "Eval_loss"), names_another("loss", "eval_loss")
+    (True, False, False)
+    """
+    which = [
+        {"eval" if word in _EVALUATES else word for word in words_of(name) if word in _WHICH} for name in (one, other)
+    ]
+    return all(which) and which[0].isdisjoint(which[1])
 
 
 def is_namespace(before: str) -> bool:

@@ -17,6 +17,7 @@ from metricscan.definitions.lint import (
     filter_group,
     is_namespace,
     named,
+    names_another,
     names_of,
     standing_alone,
     value_mends,
@@ -109,7 +110,7 @@ def lint_log(scanner: Scanner, paths: Iterable[str], input_format: str = "plain"
     regexes = [one.regex for one in scanner.definitions]
     drafts: dict[str, list[Draft]] = defaultdict(list)
     for name, one in seen.items():
-        of_log = one.drafts()
+        of_log = one.drafts([other for other in regexes if other != one.definition.regex])
         codes = [draft.code for draft in of_log]
         if any("|" in piece.shown for piece in one.pasted):
             codes.append("swallowing-alternation")
@@ -203,7 +204,7 @@ class _Seen:
             for draft in drafts
         ]
 
-    def drafts(self) -> list[Draft]:
+    def drafts(self, others: list[str]) -> list[Draft]:
         found = []
         if self.first_cut is not None:
             whole, value, line = self.first_cut
@@ -213,7 +214,7 @@ class _Seen:
             reason = f"{_of(self.in_words, self.rows)} stand inside a word: {self.word}"
             found.append(Draft("inside-word", reason, value_mends(self.definition)[2:]))
         if self.inside and not self._is_meant():
-            found.append(self._inside())
+            found.append(self._inside(others))
         if self.more["past"]:
             reason = f"^ excludes {self.more['past']:,} more: a prefix stands before them, as in {self.lines['past']}"
             found.append(Draft("start-behind-prefix", reason, self.variants["past"]))
@@ -262,17 +263,18 @@ class _Seen:
         is_in_one = len(self.longer) == 1 and all(is_namespace(before) for _, before in self.starts.values())
         return is_in_one or all(set(words_of(name)) <= set(words_of(self.name)) for name in self.longer)
 
-    def _inside(self) -> Draft:
+    def _inside(self, others: list[str]) -> Draft:
         name = self.longer.most_common(1)[0][0]
-        others = " or another longer name" if len(self.longer) > 1 or self.inside < self.rows else ""
-        reason = f"{_of(self.inside, self.rows)} belong to {name!r}{others}"
+        more = " or another longer name" if len(self.longer) > 1 or self.inside < self.rows else ""
+        reason = f"{_of(self.inside, self.rows)} belong to {name!r}{more}"
         mends = [
             Mend(tuple(edit for mend in self.mends.values() for edit in mend.edits), skips=True),
             *self.mends.values(),
         ]
-        if len(self.longer) == 1 and self.inside == self.rows:
+        start, before = self.starts[name]
+        is_another = names_another(self.name, name) or any(name in one or escaped(name) in one for one in others)
+        if len(self.longer) == 1 and self.inside == self.rows and not is_another:
             # the longer name, written out, keeps every row
-            start, before = self.starts[name]
             mends.append(Mend((*standing_alone(start).edits, (start, start, escaped(before))), moves=True))
         return Draft("inside-longer-name", reason, tuple(mends))
 

@@ -76,6 +76,15 @@ def test_all_values_of_one_longer_name(tmp_path):
         "val:loss": [("inside-longer-name", longer.replace("val", "Eval"))]
     }
     assert found(tmp_path, b"val_loss=1\nmin_loss=2\n", r"loss=loss=(\S+)") == {"loss": [("inside-longer-name", None)]}
+    # the metric is another: by its name, or as another definition reads that one
+    for definitions in [
+        [r"train_loss=loss=(\S+)"],
+        [r"train_loss=loss=(\S+)", r"eval_loss=eval_loss=(\S+)"],
+        [r"loss=loss=(\S+)", r"e=eval_loss=(\S+)"],
+    ]:
+        scanner = Scanner(definitions)
+        findings = lint_log(scanner, written(tmp_path, b"eval_loss=1\n"))[scanner.metrics[0]]
+        assert {one.suggestion for one in findings if one.code == "inside-longer-name"} == {None}
     # where it belongs, which is no other metric; two of these are
     assert found(tmp_path, b"coco/bbox_mAP: 0.5\n", r"m=bbox_mAP: (\S+)") == {}
     two = b"coco/bbox_mAP: 0.5\nlvis/bbox_mAP: 0.5\n"
