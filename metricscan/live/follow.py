@@ -149,7 +149,9 @@ def follow(
     [{'job': 'trial_1', 'value': 0.5, 'line': 1}, {'job': 'trial_1', 'value': 0.25, 'line': 2}]
     """
     if not isinstance(scanner, Scanner):
-        raise TypeError(f"a Scanner was expected, not {type(scanner).__name__}")
+        raise TypeError(
+            f"a Scanner was expected, not {type(scanner).__name__}: Scanner(definitions) makes one, also of a file's path"
+        )
     conditions = [until] if isinstance(until, str) else list(until)
     if block is not False or step_place == "block":
         scanner = with_separators(scanner, True if block is False else block)

@@ -33,6 +33,8 @@ if TYPE_CHECKING:
 # Kubernetes writes what a container prints to NAMESPACE_POD_UID/CONTAINER/<restarts>.log
 _OF_POD = re.compile(r"/pods/[^/]+/[^/]+/\d+\.log\Z")
 _MAY_HAVE_STREAMS = re.compile(rf"{_OF_POD.pattern}|\.(?:json|csv)\Z")
+# An address such as s3://bucket/logs. Paths need not exist yet, so it would be waited for.
+_ADDRESS = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+://")
 # in the place of those that an export will name
 _SOME_STREAM = ["job/stream"]
 
@@ -122,6 +124,11 @@ class Watch:
             raise OptionError("standard input is no file: what it holds cannot be read again", hint="scan reads it")
         if not self.paths:
             raise OptionError("no paths: files, folders or globs were expected")
+        for path in self.paths:
+            if _ADDRESS.match(path) and not os.path.lexists(path):
+                raise OptionError(
+                    f"{path} is the address of something elsewhere: files, folders or globs were expected"
+                )
         #: None once they were given out.
         self._notices: list[Notice] | None = []
         self._known = dict(known or {})

@@ -234,7 +234,9 @@ def prepared(
     Parameters and errors are those of :func:`replay`; ``in_order`` is one of :class:`Run`.
     """
     if not isinstance(scanner, Scanner):
-        raise TypeError(f"a Scanner was expected, not {type(scanner).__name__}")
+        raise TypeError(
+            f"a Scanner was expected, not {type(scanner).__name__}: Scanner(definitions) makes one, also of a file's path"
+        )
     paths = given_paths(paths)
     with AllFaults() as faults:
         if on_error not in ("collect", "raise"):

@@ -156,7 +156,7 @@ def test_archives_are_not_followed(logs):
     assert watch.new_notices(has_logs=True) == []
 
 
-@pytest.mark.parametrize("paths", [[], ["-"]])
+@pytest.mark.parametrize("paths", [[], ["-"], ["a.log", "s3://bucket/logs"], ["https://host/train.log"]])
 def test_paths_that_cannot_be_followed(paths):
     with pytest.raises(OptionError):
         Watch(paths)
