@@ -32,6 +32,7 @@ def add_companions(
     deciders: dict[int, tuple[str, re.Pattern[str], int]],
     keys: Sequence[tuple[str, str]],
     users: dict[bytes, list[int]],
+    always: list[int],
     search: str,
 ) -> dict[int, int]:
     """Give each pattern of a metric a companion, and return the pattern of each companion.
@@ -47,6 +48,8 @@ def add_companions(
     users : dict of bytes to list of int
         Per literal, the patterns that it makes candidates. Changed where a near miss does not hold the literals of its pattern;
         literals of names that are printed otherwise are added.
+    always : list of int
+        The patterns that are tried on every record. Those of tables' rows are added that have no literal outside the value.
     search : str
         As of the engine.
     """
@@ -61,7 +64,7 @@ def add_companions(
         around = surroundings(regex) or _CLOSED
         companion = len(rows)
         companions[companion] = index
-        near = _finds_misses(regex, around, index, literals.get(index, ()), rows, users)
+        near = _finds_misses(regex, around, index, literals.get(index, ()), rows, users, always)
         relaxed = _relaxed(around.relaxed) if near and around.relaxed is not None else _REFUSED
         near = relaxed.is_taken
         if near and (relaxed.program is None or rows[index].strategy == "confirm" or search == "every"):
@@ -121,12 +124,13 @@ def _finds_misses(
     literals: Sequence[bytes],
     rows: list[Pattern],
     users: dict[bytes, list[int]],
+    always: list[int],
 ) -> bool:
     """Whether each near miss is a candidate of the pattern.
 
     The value may be a part of the literals, as in ``loss=(0\\.[0-9]+)``. If the rest of the regex has literals, the pattern is
-    searched by those instead. A pattern without literals has near misses if it is
-    that of a table's row.
+    searched by those instead. A pattern without literals, but for those in the value, has near misses if it is that of a table's
+    row: it is tried on every record.
     """
     if around.relaxed is None or around.opened is None:
         return False
@@ -137,7 +141,8 @@ def _finds_misses(
     if any(all(any(literal in text for literal in literals) for text in some) for some in sets):
         return True
     best = best_set(list(sets))
-    if best is None:
+    is_row = _ROW.match(regex) is not None and rows[index].strategy != "confirm"
+    if best is None and not is_row:
         return False
     if rows[index].strategy != "confirm":
         dialect = read_regex(regex)
@@ -149,6 +154,8 @@ def _finds_misses(
         users[literal].remove(index)
         if not users[literal]:
             del users[literal]
-    for literal in best:
+    for literal in best or ():
         users.setdefault(literal, []).append(index)
+    if best is None:
+        always.append(index)
     return True

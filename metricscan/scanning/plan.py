@@ -341,7 +341,8 @@ def build(
     dropping: int | None = None
     others: dict[int, Callable[[bytes], list[Found]]] = {}
     if watch_beside is not None:
-        companions = add_companions(rows, deciders, list(names), users, search)
+        companions = add_companions(rows, deciders, list(names), users, always, search)
+        named = () if always else named
         dropping, dropped = len(rows), DroppedLines(partial(watch_beside.new_stream, at_beginning=False), named)
         others[dropping] = dropped.find
         rows.append(Pattern("confirm"))

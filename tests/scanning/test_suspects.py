@@ -55,6 +55,7 @@ OPENNESS: list[tuple[str, bool, bool | str]] = [
     (r"loss: ([0-9.]+)", False, True),
     (r"loss: (\S+)", False, " "),
     (r"^\d+\s+([0-9.]+)$", False, False),
+    (r"^\d+\s+(\d+\.\d+)\s", False, False),
 ]
 
 
@@ -64,7 +65,7 @@ def definition_of(regex: str, open_before: bool, open_behind: bool | str) -> Def
 
 
 DEFINITIONS = [definition_of(*one) for one in OPENNESS]
-ROW = len(DEFINITIONS) - 1
+ROW, ROW_WITH_POINT = len(DEFINITIONS) - 2, len(DEFINITIONS) - 1
 SPACED = [one.regex for one in DEFINITIONS].index("loss=([0-9.]+) ")
 VALUES = [
     "0.5",
@@ -260,6 +261,7 @@ def test_every_path_finds_what_the_oracle_finds(engine):
     @example(b"loss=9999999999999999999999999999ms\nloss=7_0ms loss=8 loss=9ms\nloss=8 ms\n", 0, 0, [40])
     @example(b"loss=x loss=1_0 loss=nan\nloss=..\nloss=0.12345678901234567890\n", 0, 0, [])
     # a table's row has no literal
+    @example(b"1 0.5 7.5\n2   nan 7.5\nepoch nan\n3 nan 4\n4 None\n5 1_0 0.25\n6\tnan", ROW_WITH_POINT, 0, [9])
     @example(b"1 0.5\n2   nan\nepoch nan\n3 nan 4\n4 None\n5 1_0\n6\tnan", ROW, 0, [9])
     def check(data, number, option, cuts):
         running = scanner_of(number, option).watching_batches(oracle.pieces(data, cuts))
