@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from typing import Any
 
 
 class ParkedFile:
@@ -24,13 +25,13 @@ class ParkedFile:
         self._position = 0
         self.closed = False
 
-    def write(self, data: object) -> int:
+    def write(self, data: Any) -> int:
         """Add bytes."""
         if self.closed:
             raise ValueError(f"{self._path} is closed")
         if self._descriptor < 0:
             self._descriptor = os.open(self._path, os.O_WRONLY | os.O_APPEND | os.O_CLOEXEC)
-        left = view = memoryview(data).cast("B")  # type: ignore[arg-type]
+        left = view = memoryview(data).cast("B")
         while len(left):
             left = left[os.write(self._descriptor, left) :]
         self._position += len(view)
@@ -47,7 +48,7 @@ class ParkedFile:
         return self._position
 
     def flush(self) -> None:
-        """Do nothing: there is no buffer."""
+        """Do nothing: the writers of pyarrow flush after each batch."""
 
     def readable(self) -> bool:
         """False."""

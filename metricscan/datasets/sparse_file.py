@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 
 import pyarrow as pa
 
+from metricscan.datasets.parked_file import ParkedFile
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -18,8 +20,8 @@ _MOST_BYTES = 4 << 20
 _MOST_BUFFERS = 512
 
 
-class SparseFile:
-    """A new file for the writers of pyarrow (``pa.PythonFile``). Buffers are written without a copy, many in one call.
+class SparseFile(ParkedFile):
+    """A parked file for the writers of pyarrow. Buffers are written without a copy, many in one call.
 
     Of a log's rows, the columns that hold no times and the first job, stream, part and metric are zeros: 20 to 24 of 56 bytes.
 
@@ -34,13 +36,10 @@ class SparseFile:
     """
 
     def __init__(self, path: str) -> None:
-        self._path = path
-        self._descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o666)
-        self._position = 0
+        super().__init__(path)
         self._waiting: list[bytes | pa.Buffer] = []
         self._waiting_bytes = 0
         self._ends_in_hole = False
-        self.closed = False
 
     def write(self, data: bytes | pa.Buffer) -> int:
         """Add bytes. A buffer is kept until it is written, and must not change."""
@@ -77,25 +76,6 @@ class SparseFile:
             self._write_waiting()
             descriptor, self._descriptor = self._descriptor, -1
             os.close(descriptor)
-
-    def tell(self) -> int:
-        """How many bytes the file has."""
-        return self._position
-
-    def flush(self) -> None:
-        """Do nothing: the writers of pyarrow flush after each batch."""
-
-    def readable(self) -> bool:
-        """False."""
-        return False
-
-    def writable(self) -> bool:
-        """True."""
-        return True
-
-    def seekable(self) -> bool:
-        """False."""
-        return False
 
     def close(self) -> None:
         """Write what is left, and close the file."""
